@@ -268,6 +268,7 @@ class Domain:
         at = np.array([sums.number.get(mask, -1) for mask in masks], dtype=np.int64)
         counts = np.append(sums.counts(), 0)[at]
         self._require_all(masks, counts.tolist())
+        sums.require(masks)
         names, draws = tuple(map(str, groups.names)), self.replacement.draws
         return Sample(masks, self.metric, sums.sums[at], groups.sizes, names, self._unit(column), draws)
 

@@ -243,14 +243,15 @@ class Evaluator:
     def scores(self, masks: Bool[np.ndarray, "M H"]) -> dict[str, float]:
         """The score of each of these masks, by key, on all examples of this job that are stored; computes nothing."""
         if is_summable(self.metric, self.examples.to_frame()):
-            known = {key: score for key, (_, score) in self._scores_on(self.examples.ids).items()}
+            known = {key: score for key, (_, score) in self._scores_on(self.examples.ids, self.keys(masks)).items()}
         else:
             known = dict(mask_scores(self.outcomes(masks), self.metric).select("mask", "score").iter_rows())
         return {key: known[key] for key in self.keys(masks) if key in known}
 
-    def _scores_on(self, examples: Sequence[str]) -> dict[str, tuple[int, float]]:
-        """How many of some examples each mask has, and its score on these."""
+    def _scores_on(self, examples: Sequence[str], masks: Sequence[str] | None = None) -> dict[str, tuple[int, float]]:
+        """How many of some examples each mask has, and its score on these; all masks must have one, or those named."""
         found = self.sums(self.metric, examples)
+        found.require(found.number if masks is None else masks)
         scores = self.metric.score(found.known()[:, 0].astype(np.int64)).tolist()
         return dict(zip(found.number, zip(found.counts().tolist(), scores, strict=True), strict=True))
 
@@ -265,7 +266,8 @@ class Evaluator:
             groups: the name of the group of each; one of all when None.
 
         Raises:
-            InputError: when the sums of these examples cannot be taken.
+            InputError: when the sums of these examples cannot be taken. That outcomes of a mask cannot be counted, the
+                method `require` of what is returned says.
         """
         asked = metric.name, tuple(examples), None if groups is None else tuple(groups)
         if asked not in self._sums:

@@ -60,11 +60,12 @@ def group_sums(
         keys: masks, by key, all of whose outcomes are stored; some may come several times.
 
     Raises:
-        InputError: see `first_scale`.
+        InputError: see `first_scale`; for outcomes that it cannot count, with the mask.
     """
     metric, whole = first_scale(evaluator), evaluator.whole
     if is_summable(metric, whole.to_frame()):
         found = evaluator.sums(metric, whole.ids, whole.groups)
+        found.require(keys)
         number, sums = found.number, found.known()
     else:
         number, sums = sums_of_rows(evaluator.stored().outcomes, whole, metric)

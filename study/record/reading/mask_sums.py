@@ -1,9 +1,11 @@
 """Sums of a metric's statistics, taken while part after part is read: of each mask, or of each mask and group.
 
 What is kept is a number for each mask, group and statistic, as narrow as it may be, and a bit for each mask and example
-that was seen.
+that was seen. A mask with an outcome that the metric cannot count, such as an infinite margin, is refused when it is
+asked for, and no other.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,25 +95,57 @@ class RunningSums(Ledger):
         width = int(self._groups.max(initial=-1)) + 1
         self.sums = np.zeros((0, width, len(self.metric.statistics)), dtype=NARROW[0])
         self._most = int(np.bincount(self._groups).max(initial=0))
+        self._flaws: dict[int, str] = {}
 
     def known(self) -> Int[np.ndarray, "masks groups statistics"]:
         """The sums of all masks so far, by number."""
         return self.sums[: len(self.number)]
 
+    def require(self, masks: Iterable[str]) -> None:
+        """Refuse masks, by key, if there are outcomes of one that the metric cannot count; those of others may be.
+
+        Raises:
+            InputError: names the first such mask, and the part.
+        """
+        for mask in masks if self._flaws else ():
+            if (flaw := self._flaws.get(self.number.get(mask, -1))) is not None:
+                raise InputError(f"{self._folder}: mask {mask} has outcomes without {self.metric.label}: {flaw}")
+
     def read(self) -> MaskSums:
-        """All that is stored by now."""
+        """All that is stored by now.
+
+        Raises:
+            InputError: where the metric cannot count the outcomes of a mask.
+            StoreError: when parts cannot be read or disagree.
+        """
         self.update()
+        self.require(self.number)
         return MaskSums(tuple(self.number), self.counts(), self.known().astype(np.int64), self.close_calls)
 
     def _take(self, part: Part, rows: pl.DataFrame, mask: Numbers, example: Numbers) -> None:
-        if not set(self.metric.statistics) <= set(rows.columns):
-            rows = with_statistics(part.named(rows), self._known, self.metric)
-        values = rows.select(pl.col(name).cast(pl.Int64) for name in self.metric.statistics).to_numpy()
+        values = self._values(part, rows, mask)
         self._widen(int(np.abs(values).max(initial=0)) * self._most)
         width, statistics = self.sums.shape[1:]
         place = (mask * width + self._groups[example]) * statistics
         for statistic in range(statistics):
             np.add.at(self.sums.reshape(-1), place + statistic, values[:, statistic].astype(self.sums.dtype))
+
+    def _values(self, part: Part, rows: pl.DataFrame, mask: Numbers) -> Int[np.ndarray, "rows statistics"]:
+        """The statistics of rows; 0 of a mask that has one which the metric cannot count: why is kept for `require`."""
+        try:
+            if not set(self.metric.statistics) <= set(rows.columns):
+                rows = with_statistics(part.named(rows), self._known, self.metric)
+            return rows.select(pl.col(name).cast(pl.Int64) for name in self.metric.statistics).to_numpy()
+        except InputError as error:
+            values = np.zeros((len(mask), len(self.metric.statistics)), dtype=np.int64)
+            lowest, highest = int(mask.min()), int(mask.max())
+            if lowest == highest:
+                self._flaws.setdefault(lowest, f"{part.name}: {error}" if part.name else str(error))
+                return values
+            is_lower = mask <= (lowest + highest) // 2
+            for half in (is_lower, ~is_lower):
+                values[half] = self._values(part, rows.filter(pl.Series(half)), mask[half])
+            return values
 
     def _grow(self, masks: int) -> None:
         super()._grow(masks)
@@ -165,7 +199,7 @@ def read_sums(
         within: the tolerance of the setting's outcomes.
 
     Raises:
-        InputError: for examples with weights, and a metric that no sums give.
+        InputError: for examples with weights, a metric that no sums give, and outcomes that it cannot count.
         StoreError: when parts cannot be read or disagree.
     """
     every = read_examples(folder)

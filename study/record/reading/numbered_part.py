@@ -17,6 +17,7 @@ class Part:
     """The rows of a part.
 
     Attributes:
+        name: that of its file; empty of rows that are gathered from several.
         rows: as they are stored.
         table: name of the table of masks that they point to; empty where masks are texts.
         masks: masks by number, by key.
@@ -25,6 +26,7 @@ class Part:
         example_numbers: the example of each row.
     """
 
+    name: str
     rows: pl.DataFrame
     table: str
     masks: pl.Series
@@ -56,10 +58,10 @@ def read_numbered(path: Path, examples: pl.Series, columns: Sequence[str] | None
     if is_packed(known):
         masks = read_masks(path.with_name(known[TABLE]))
         numbers = (rows[name].cast(pl.Int64).to_numpy() for name in ("mask", "example"))
-        return Part(rows, known[TABLE], masks, examples, *numbers)
+        return Part(path.name, rows, known[TABLE], masks, examples, *numbers)
     masks, mask_numbers = _numbered(rows["mask"])
     own, example_numbers = _numbered(rows["example"])
-    return Part(rows, "", masks, own, mask_numbers, example_numbers)
+    return Part(path.name, rows, "", masks, own, mask_numbers, example_numbers)
 
 
 def _numbered(texts: pl.Series) -> tuple[pl.Series, Int[np.ndarray, " rows"]]:

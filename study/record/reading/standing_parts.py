@@ -100,7 +100,7 @@ def _once(doubles: Iterable[pl.DataFrame], thresholds: Thresholds) -> Iterator[P
     if frames := list(doubles):
         rows = standing_drafts(pl.concat(frames), thresholds)
         every = np.arange(rows.height)
-        yield Part(rows, "", rows["mask"], rows["example"], every, every)
+        yield Part("", rows, "", rows["mask"], rows["example"], every, every)
 
 
 def _some(part: Part, chosen: Bool[np.ndarray, " rows"]) -> Part:

@@ -11,6 +11,8 @@ import pytest
 from study.record.cascade import Stage, Thresholds
 from study.record.errors import InputError
 from study.record.examples import Examples
+from study.record.metrics import Answers, Task
+from study.record.metrics.loss import loss_metric
 from study.record.parts import StoreError
 from study.record.reading.ledger import Ledger
 from study.record.reading.mask_sums import RunningSums
@@ -177,3 +179,21 @@ def test_sums_are_as_wide_as_they_must_be(store: Store) -> None:
     sums.update()
     assert sums.known().dtype == np.int64
     assert sums.known()[:, 0, 0].tolist() == [9, 9, 9 * 2**33]
+
+
+def test_a_mask_that_cannot_be_counted_is_refused_where_it_is_asked_for(store: Store) -> None:
+    by, ids = loss_metric(Task.CLASSIFICATION)(Answers(labels=("no", "yes"))), pl.Series(IDS)
+    is_bad = pl.col("mask").is_in([KEYS[2], KEYS[5]]) & (pl.col("example") == IDS[3])
+    some = rows(KEYS[:7], IDS).with_columns(loss=pl.when(is_bad).then(float("nan")).otherwise(pl.col("loss")))
+    part = store.write(some.with_columns(pl.col("loss").cast(pl.Float32)), {}, together=KEYS[:7])
+    sums = RunningSums(store.folder, by, EXAMPLES.to_frame(), LAYOUT, ids)
+    sums.update()
+    good = [key for key in KEYS[:7] if key not in (KEYS[2], KEYS[5])]
+    sums.require(good)
+    found = by.score(sums.known()[[sums.number[key] for key in good], 0].astype(np.int64))
+    assert found.tolist() == [-0.25] * len(good)
+    for key in (KEYS[2], KEYS[5]):
+        with pytest.raises(InputError, match=rf"mask {key} has outcomes without .*: {part.name}: 1 numbers are not"):
+            sums.require([*good, key])
+    with pytest.raises(InputError, match=f"mask {KEYS[2]} "):
+        sums.read()
