@@ -5,7 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -90,7 +90,7 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     console.print(f"[bold]{TYPED.get(group, group)}={name}[/]")
     console.print(description(group, name), markup=False)
     values = None if group == "experiment" else _typed(group, name)
-    if values is not None and (tasks := _tasks(values)):
+    if values is not None and (tasks := _tasks(group, name, values)):
         console.print(f"For {' and '.join(tasks)}")
     if need := needs(group, name):
         console.print(need if need.startswith((READY, NOT_USABLE)) else f"Needs {need}", markup=False, soft_wrap=True)
@@ -136,12 +136,18 @@ def _as_typed(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _tasks(values: DictConfig) -> tuple[Task, ...]:
+def _tasks(group: str, name: str, values: DictConfig) -> tuple[Task, ...]:
     """What a model does with texts, or what data asks of it; its class knows, before all of its options are given."""
     kind: Any = OmegaConf.get_type(values)
-    if issubclass(kind, ModelConfig):
-        return kind.tasks(cast(ModelConfig, values))
-    return (values.task,) if issubclass(kind, DataSource) else ()
+    if issubclass(kind, DataSource):
+        return (values.task,)
+    if not issubclass(kind, ModelConfig):
+        return ()
+    try:
+        _, model = _looked_at(group, name)
+        return model.tasks() if model else kind.usual_tasks()
+    except StudyError:  # as the line below says
+        return kind.usual_tasks()
 
 
 def _leaves(values: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -62,9 +62,14 @@ class ModelConfig:
         seed = "" if self.seed is None else f"-seed{self.seed}"
         self.name = self.training_name + seed + ("" if self.epoch is None else f"-epoch{self.epoch:g}")
 
+    @classmethod
+    def usual_tasks(cls) -> tuple[Task, ...]:
+        """What a model of this kind does with texts, as far as that is known before its options are given."""
+        return (cls.task,)
+
     def tasks(self) -> tuple[Task, ...]:
         """All that it does with texts: data of any of these tasks can be studied."""
-        return (self.task,)
+        return self.usual_tasks()
 
     @property
     def fresh_seed(self) -> int | None:

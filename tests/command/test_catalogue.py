@@ -127,3 +127,10 @@ def test_the_words_of_a_group_that_is_asked_for_are_whole() -> None:
     said = " ".join(text.split())
     assert all(description("reuse", name) in said for name in options("reuse"))
     assert max(map(len, text.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("group", ["model", "data"])
+def test_every_entry_says_what_it_is_for(group: str) -> None:
+    pages = {name: catalogue([name]) for name in options(group)}
+    assert not [name for name, page in pages.items() if "\nFor " not in page]
+    assert not [name for name, page in pages.items() if "For ???" in page]

@@ -60,7 +60,8 @@ class DecoderConfig(ModelConfig):
     unconditional: bool = False
     chat_template: bool = False
 
-    def tasks(self) -> tuple[Task, ...]:
+    @classmethod
+    def usual_tasks(cls) -> tuple[Task, ...]:
         """Choices and texts."""
         return (Task.CHOICE, Task.TEXT)
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from study.record.examples import Examples
     from study.subjects.classifier import Classifier
 
+TAUGHT = (Task.CLASSIFICATION, Task.REGRESSION)
+"""What a classifier can be taught to do with texts."""
+
 
 @dataclass(kw_only=True)
 class ClassifierOfTasks(ClassifierConfig):
@@ -51,7 +54,7 @@ class ClassifierOfTasks(ClassifierConfig):
         """See `ModelConfig.tasks`; an earlier task may be of another kind than the latest."""
         if chosen := self.chosen():
             return (Task(chosen.kind),)
-        return (Task.CLASSIFICATION, Task.REGRESSION) if self.has_tasks() else super().tasks()
+        return TAUGHT if self.has_tasks() else super().tasks()
 
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""
@@ -125,6 +128,11 @@ class TasksFolder(ClassifierOfTasks, HubClassifier):
     ENTRY: ClassVar[str] = "tasks_folder"
 
     check_labels: bool = False
+
+    @classmethod
+    def usual_tasks(cls) -> tuple[Task, ...]:
+        """Those that a classifier can be taught."""
+        return TAUGHT
 
     def has_tasks(self) -> bool:
         """See `ClassifierOfTasks.has_tasks`."""
