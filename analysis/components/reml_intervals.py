@@ -18,7 +18,8 @@ from analysis.components.reml import Model, Point, fitted, mean_noise
 BLOCKS = 20
 """Blocks that the groups of examples of a domain are dealt into."""
 
-NO_END = "no intervals: without some seed or block of examples the likelihood has no top that was found"
+NO_TOP = "no numbers by REML: no top of the likelihood was found"
+NO_END = "no intervals by REML: without some seed or block of examples the likelihood has no top that was found"
 
 
 def decompose_by_reml(grid: NoisyGrid, level: float, *, sampled: bool = True) -> Decomposition | None:

@@ -12,7 +12,7 @@ from analysis.components.grid_effects import examples_in_common, noisy_grid
 from analysis.components.intervals import Decomposition, Estimate, decompose, share, total
 from analysis.components.moments import Component, Components, Values, noise_variance
 from analysis.components.noisy_grid import NoisyGrid
-from analysis.components.reml_intervals import decompose_by_reml, within
+from analysis.components.reml_intervals import NO_TOP, decompose_by_reml, within
 from analysis.defaults import DEFAULTS
 from analysis.formatting import common_power, ends, power_of_ten
 from analysis.results.cells import DATA, TASK, Grid
@@ -124,7 +124,8 @@ def variance_components(
         about = (grid.name, grid.metric, _unit(grid), ",".join(grid.axes))
         rows += _rows(about, names, effects, found, likely)
         shared = examples_in_common(grid, groups)
-        sentences.append(_sentence(f"{grid.name}: ", names, effects, found) + (f" {shared}." if shared else ""))
+        told = [_sentence(f"{grid.name}: ", names, effects, found), f"{shared}." if shared else ""]
+        sentences.append(" ".join(filter(None, [*told, _lack_of_reml(found, likely)])))
     return VarianceComponents(pl.DataFrame(rows, schema=COLUMNS, orient="row"), tuple(sentences))
 
 
@@ -156,8 +157,24 @@ def _rows(
             *of_likely,
             *(measured, noise, found.level),
             *(domains, seeds, heads, min(effects.groups)),
-            found.reason or (None if divided else NOT_DIVIDED),
+            _reasons(found, likely),
         )
+
+
+def _reasons(found: Decomposition, likely: Decomposition | None) -> str | None:
+    """Why numbers are missing, each reason once; None where none is."""
+    reasons = (found.reason, _reason_of_reml(likely), None if found.divided else NOT_DIVIDED)
+    return "; ".join(dict.fromkeys(filter(None, reasons))) or None
+
+
+def _reason_of_reml(likely: Decomposition | None) -> str | None:
+    return NO_TOP if likely is None else likely.reason
+
+
+def _lack_of_reml(found: Decomposition, likely: Decomposition | None) -> str:
+    """What numbers by REML lack beyond those by moments, as a sentence; empty where that is nothing."""
+    reason = _reason_of_reml(likely)
+    return "" if reason is None or reason == found.reason else f"{reason[0].upper()}{reason[1:]}."
 
 
 def _ends(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:

@@ -1,6 +1,7 @@
 """Variance components of stored results: every cell of a grid along data and seeds."""
 
 import io
+from itertools import count
 
 import numpy as np
 import polars as pl
@@ -8,8 +9,9 @@ import pytest
 from fixtures.results import CLASSIFIER, fill, head_weights
 from rich.console import Console
 
-from analysis.components import variance_components
+from analysis.components import reml_intervals, variance_components
 from analysis.components.grid_effects import noisy_grid
+from analysis.components.reml_intervals import NO_END, NO_TOP
 from analysis.components.tables import divided, shown_in
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.shared_examples import sampling_covariance
@@ -112,6 +114,23 @@ def test_fewer_seeds_have_numbers_and_no_intervals(trained, results) -> None:
     assert found.table["share"].null_count() == 0
     assert set(found.table["reason"]) == {"no intervals: they need 4 seeds, and there are 3"}
     assert "(no intervals: they need 4 seeds, and there are 3)" in found.sentences[0]
+
+
+@pytest.mark.parametrize(("without", "reason", "empty"), [(None, NO_TOP, "reml"), (2, NO_END, "reml_low")])
+def test_numbers_that_reml_does_not_find_have_a_reason(
+    trained, results, monkeypatch: pytest.MonkeyPatch, without: int | None, reason: str, empty: str
+) -> None:
+    """The likelihood of the whole has no top, or that without the second seed."""
+    calls = count(1)
+    real = reml_intervals.fitted
+    fails = (without or 0) + 1
+    monkeypatch.setattr(reml_intervals, "fitted", lambda *given: None if next(calls) == fails else real(*given))
+    trained(4, spread=0.05, count=600)
+    found = variance_components(grids(read_results(results), ["data", "seed"]).grids)
+    assert set(found.table["reason"]) == {reason}
+    assert found.table[empty].null_count() == found.table.height
+    assert found.table["low"].null_count() == found.table["share"].null_count() == 0
+    assert found.sentences[0].endswith(f" {reason[0].upper()}{reason[1:]}.")
 
 
 @pytest.mark.parametrize(
