@@ -96,13 +96,19 @@ def entries_with(group: str, option: str, task: str | None = None) -> list[str]:
 
 
 def schema_of(group: str, name: str) -> type | None:
-    """The schema that an entry of a config group takes, itself or through the entry that it is made of."""
-    for entry in content(group, name).get("defaults") or []:
-        schema = entry.get(f"/schema/{group}@_here_") if isinstance(entry, dict) else None
-        if schema is not None:
-            return SCHEMAS[group][schema]
-    parent = _parent(group, name)
-    return None if parent is None else schema_of(group, parent)
+    """The schema that an entry of a config group takes, itself or through the entry that it is made of.
+
+    None where its files are wrong, which is said when the entry is chosen.
+    """
+    seen, made_of = set[str](), name
+    while made_of is not None and made_of not in seen:
+        seen.add(made_of)
+        for entry in _defaults(group, made_of):
+            schema = entry.get(f"/schema/{group}@_here_") if isinstance(entry, dict) else None
+            if schema is not None:
+                return SCHEMAS[group].get(str(schema))
+        made_of = _parent(group, made_of)
+    return None
 
 
 def content(group: str, name: str) -> dict[str, Any]:
@@ -131,8 +137,16 @@ def _content(file: Path, _changed: int) -> dict[str, Any]:
 
 def _parent(group: str, name: str) -> str | None:
     """The entry that an entry is made of; None where it takes a schema itself."""
-    entries = content(group, name).get("defaults") or []
-    return next((entry for entry in entries if isinstance(entry, str) and entry != "_self_"), None)
+    return next((entry for entry in _defaults(group, name) if isinstance(entry, str) and entry in options(group)), None)
+
+
+def _defaults(group: str, name: str) -> Sequence[Any]:
+    """What an entry is made of; nothing where its file is none of an entry."""
+    try:
+        defaults = content(group, name).get("defaults")
+    except InputError:
+        return []
+    return defaults if isinstance(defaults, list) else []
 
 
 def _task(group: str, name: str) -> str | None:

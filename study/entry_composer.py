@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from study.config import SCHEMAS, compose_entries
 from study.entries import content
 from study.entry_files import entry_file
+from study.record.errors import InputError
 
 Choices = dict[tuple[str, str], str | None]
 """Entries chosen in place of those that a file names, by their group and the place that they fill."""
@@ -166,7 +167,7 @@ def plain_entry(group: str, name: str) -> PlainEntry:
 
     Raises:
         UnusualEntryError: when only Hydra composes it, or says what is wrong.
-        InputError: when one of its files cannot be read.
+        InputError: when one of its files cannot be read, or it is made of itself.
     """
     entry, choices, used = PlainEntry(), Choices(), set[tuple[str, str]]()
     try:
@@ -177,6 +178,8 @@ def plain_entry(group: str, name: str) -> PlainEntry:
                 entry.add_values(where, part)
     except (KeyError, FileNotFoundError) as error:
         raise UnusualEntryError from error
+    except RecursionError as error:
+        raise InputError(f"{group}/{name}.yaml is made of itself") from error
     if choices.keys() - used or "" not in entry.kinds:
         raise UnusualEntryError
     return entry

@@ -35,6 +35,6 @@ def entry_file(group: str, name: str) -> Path:
 
 def description(group: str, name: str) -> str:
     """What a YAML file says of itself: its first comment that is not Hydra's `@package`."""
-    lines = entry_file(group, name).read_text(encoding="utf-8").splitlines()
+    lines = entry_file(group, name).read_text(encoding="utf-8", errors="replace").splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@")), "")

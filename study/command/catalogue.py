@@ -3,7 +3,7 @@
 import difflib
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -96,7 +96,7 @@ def _print_whole(console: Console, group: str, name: str) -> None:
         console.print(need if need.startswith((READY, NOT_USABLE)) else f"Needs {need}", markup=False, soft_wrap=True)
     console.print()
     if values is None:
-        _print_sweep(console, _sweeper(name))
+        _print_sweep(console, name)
         return
     for option, value, words in options_in_words(values, TYPED.get(group, group)):
         if option.rpartition(".")[2] not in NO_OPTIONS:
@@ -117,18 +117,30 @@ def _clauses(words: str, room: int) -> list[str]:
     return (fitting or whole[:1])[-1]
 
 
-def _print_sweep(console: Console, sweeper: Any) -> None:
+def _print_sweep(console: Console, name: str) -> None:
     """What an experiment sweeps, grid by grid where it has several."""
-    for option, value in (sweeper.get("params") or {}).items():
+    params, grids = _sweep(name)
+    for option, value in params.items():
         _print_option(console, option, _as_typed(value))
-    for number, grid in enumerate(sweeper.get("grids") or [], start=1):
+    for number, grid in enumerate(grids, start=1):
         words = " ".join(f"{option}={_as_typed(value)}" for option, value in grid.items())
         console.print(f"  grid {number}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _sweeper(name: str) -> Any:
-    """What the file of an experiment says to the sweeper."""
-    return (content("experiment", name).get("hydra") or {}).get("sweeper") or {}
+def _sweep(name: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
+    """What an experiment sweeps, and its grids where it has several.
+
+    Raises:
+        InputError: when its file says it otherwise.
+    """
+    try:
+        sweeper = (content("experiment", name).get("hydra") or {}).get("sweeper") or {}
+        params, grids = sweeper.get("params") or {}, list(sweeper.get("grids") or [])
+        if all(isinstance(grid, dict) for grid in (params, *grids)):
+            return params, grids
+    except (AttributeError, TypeError):
+        pass
+    raise InputError(f"experiment/{name}.yaml: hydra.sweeper has `params`, OPTION: VALUES, or `grids`, a list of these")
 
 
 def _as_typed(value: Any) -> Any:
@@ -176,26 +188,44 @@ def needs(group: str, name: str) -> str:
     """What must be given or fetched before this entry can be used; `ready` when nothing, empty for what never does."""
     if group not in ("experiment", "model", "data"):
         return ""
-    return "; ".join(dict.fromkeys(_experiment_needs(name) if group == "experiment" else _needs(group, name))) or READY
-
-
-def _experiment_needs(name: str) -> Iterator[str]:
-    defaults = content("experiment", name).get("defaults") or []
-    chosen = {key: value for entry in defaults if isinstance(entry, dict) for key, value in entry.items()}
-    params = _sweeper(name).get("params") or {}
-    for group in ("model", "data"):
-        several = str(params.get(group, chosen.get(f"override /{group}") or ""))
-        for one in several.split(",") if several else ():
-            yield from _needs(group, one.strip())
+    return "; ".join(_needs(group, name)) or READY
 
 
 @cache
 def _needs(group: str, name: str) -> tuple[str, ...]:
     try:
+        if group == "experiment":
+            return tuple(dict.fromkeys(_experiment_needs(name)))
         lacking, source = _looked_at(group, name)
-        return tuple(f"{group}.{name}=..." for name in lacking) or tuple(source.missing())
+        return tuple(f"{group}.{name}=..." for name in lacking) or tuple(dict.fromkeys(source.missing()))
     except StudyError as error:
         return (f"{NOT_USABLE}: {error}",)
+
+
+def _experiment_needs(name: str) -> Iterator[str]:
+    """What its models and data need.
+
+    Raises:
+        InputError: when its file is none of an experiment.
+    """
+    defaults = content("experiment", name).get("defaults") or []
+    if not isinstance(defaults, list):
+        raise InputError(f"experiment/{name}.yaml: defaults is no list")
+    chosen = {key: value for entry in defaults if isinstance(entry, dict) for key, value in entry.items()}
+    params, _ = _sweep(name)
+    for group in ("model", "data"):
+        for one in _named(group, str(params.get(group, chosen.get(f"override /{group}") or ""))):
+            yield from _needs(group, one)
+
+
+def _named(group: str, choice: str) -> list[str]:
+    """The entries that a choice names: all words of a list, and of Hydra's grammar, `choice(a,b)`, those that are some.
+
+    Of `glob(*)` it is not told.
+    """
+    if re.fullmatch(r"[\w\s,]*", choice):
+        return choice.replace(",", " ").split()
+    return [word for word in re.findall(r"\w+", choice) if word in options(group)]
 
 
 def _looked_at(group: str, name: str) -> tuple[list[str], Any]:
@@ -223,10 +253,14 @@ def _typed(group: str, name: str) -> DictConfig:
     """
     try:
         config = entries(group, [name])[name]
+    except StudyError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{group}/{name}.yaml is made of itself") from error
     except Exception as error:
         from hydra.errors import HydraException  # which has composed it, as nothing else could
 
-        if isinstance(error, HydraException | OmegaConfBaseException):
+        if isinstance(error, HydraException | OmegaConfBaseException | ValueError):
             raise InputError(f"{group}/{name}.yaml: {' '.join(str(error).split())}") from error
         raise
     if OmegaConf.get_type(config) is dict:

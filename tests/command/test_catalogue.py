@@ -100,6 +100,12 @@ def test_entries_of_a_folder_of_yours_are_listed(
         ("defaults: [nosuch_parent, _self_]", "nosuch_parent"),
         ("defaults: [toy_classifier, _self_]\nmax_length: many", "many"),
         ("defaults: [toy_classifier, _self_]\nnosuch: 1", "nosuch"),
+        ("defaults: [mine, _self_]", "is made of itself"),
+        ("# @package training\ndefaults: [mine, _self_]", "is made of itself"),
+        ("defaults: {a: b}", "model/mine.yaml"),
+        ("defaults: [[toy_classifier], _self_]", "model/mine.yaml"),
+        ("defaults: [{/schema/model@_here_: nosuch}, _self_]", "nosuch"),
+        ("defaults: [toy_classifier, _self_]\n3: x", "model/mine.yaml"),
     ],
 )
 def test_an_entry_of_yours_that_is_wrong_is_listed_as_such(
@@ -112,6 +118,48 @@ def test_an_entry_of_yours_that_is_wrong_is_listed_as_such(
     with pytest.raises(SystemExit):
         command_line.run(["list", "mine", "--config-dir", str(tmp_path)])
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("hydra: 3", "hydra.sweeper"),
+        ("hydra: {sweeper: 3}", "hydra.sweeper"),
+        ("hydra: {sweeper: {params: [a]}}", "hydra.sweeper"),
+        ("hydra: {sweeper: {grids: 3}}", "hydra.sweeper"),
+        ("hydra: {sweeper: {grids: [a]}}", "hydra.sweeper"),
+        ("defaults: 3", "defaults"),
+        ("- 1", "is no mapping of options"),
+        ("hydra: {sweeper: {params: {data: 'toy_matched,nosuch'}}}", "nosuch"),
+    ],
+)
+def test_an_experiment_of_yours_that_is_wrong_is_listed_as_such(
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    monkeypatch.setattr("study.entry_files.FOLDERS", [CONF, tmp_path])
+    assert re.search(r"  mine +cannot be used", catalogue(["experiment"]))
+    assert reason in needs("experiment", "mine")
+
+
+@pytest.mark.parametrize(
+    ("sweep", "needed"),
+    [
+        ("toy_matched, toy_mismatched", "ready"),
+        ("choice(toy_matched,toy_mismatched)", "ready"),
+        ("glob(toy_*)", "ready"),
+        ("choice(toy_matched,nli_file)", "data.path"),
+    ],
+)
+def test_what_an_experiment_needs_is_what_the_entries_of_its_sweep_need(
+    sweep: str, needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"hydra: {{sweeper: {{params: {{data: '{sweep}'}}}}}}")
+    monkeypatch.setattr("study.entry_files.FOLDERS", [CONF, tmp_path])
+    catalogue(["mine"])
+    assert needs("experiment", "mine").startswith(needed)
 
 
 def test_values_to_give_are_named_as_they_are_typed() -> None:
