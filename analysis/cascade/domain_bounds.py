@@ -10,6 +10,7 @@ that of each too, for all of them at once, at no cost. A limit from the mask's o
 it rests on a K-th of what was drawn, and K such limits share the probability of error.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,12 @@ from study.record.cascade import Audit, Stage
 from study.record.cascade.audit_files import read_audits
 from study.record.cascade.stage import STAGE, is_draft
 from study.record.store import read_examples
+
+_Share = tuple[str, int, int]
+"""A mask, the number of a share of the examples, and how many shares there are."""
+
+_Left = tuple[int, Bool[np.ndarray, " examples"]]
+"""How many drafts of a mask an audit has left, and of which examples of the setting it speaks."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,8 @@ class DomainBounds:
         masks: what may be wrong under each mask, the most first.
         lacking: drafts that no passed audit speaks for.
         under_way: whether an audit has been drawn and not computed.
-        elsewhere: drafts that the audits left under masks that the domain does not show one by one: of pairs and other
-            designs, or asked on some examples alone, by which a search chose its set.
+        elsewhere: drafts, at most, that the audits left under masks that the domain does not show one by one: of pairs
+            and other designs, or asked on some examples alone, by which a search chose its set.
         elsewhere_masks: how many masks these are.
         elsewhere_limit: how many of these drafts may be wrong, at the confidence of the rounds that spoke for them.
     """
@@ -179,16 +186,30 @@ def domain_bounds(domain: Domain) -> DomainBounds | None:
     )
 
 
-def _elsewhere(passed: Sequence[Audit], domain: Domain) -> tuple[dict[tuple[str, int, int], int], list[Audit]]:
-    """The drafts left under masks that are not shown, by mask and share; and by which audits."""
-    left, audits = dict[tuple[str, int, int], int](), list[Audit]()
+def _elsewhere(passed: Sequence[Audit], domain: Domain) -> tuple[dict[_Share, int], list[Audit]]:
+    """At most how many drafts are left under each mask that is not shown, by share; and by which audits."""
+    spoken_for, audits = defaultdict[_Share, list[_Left]](list), list[Audit]()
+    size = max((audit.examples for audit in passed), default=0)
     for audit in passed:
         own = {mask: one.left for mask, one in audit.masks.items() if one.left and mask not in domain.masks}
-        for mask, number in own.items():
-            at = mask, audit.share, audit.shards
-            left[at] = max(number, left.get(at, 0))  # a later round may speak for them too
         audits += [audit] if own else []
-    return left, audits
+        whole = np.isin(np.arange(size), range(audit.share, audit.examples, audit.shards))
+        parts = [(part.masks, np.isin(np.arange(size), part.examples)) for part in audit.partly]
+        partly = {mask: asked for masks, asked in parts for mask in masks}
+        for mask, number in own.items():
+            spoken_for[mask, audit.share, audit.shards].append((number, partly.get(mask, whole)))
+    return {at: _most_left(own) for at, own in spoken_for.items()}, audits
+
+
+def _most_left(spoken_for: Sequence[_Left]) -> int:
+    """At most how many drafts of a mask audits have left; an example of which several speak has one draft at most."""
+    if len(spoken_for) == 1:
+        return spoken_for[0][0]
+    found, seen = 0, np.zeros_like(spoken_for[0][1])
+    for number, asked in sorted(spoken_for, key=lambda own: (-own[1].sum(), -own[0])):
+        found += min(number, int((asked & ~seen).sum()))
+        seen |= asked
+    return found
 
 
 class _Drafts:

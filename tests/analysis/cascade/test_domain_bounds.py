@@ -179,6 +179,38 @@ def test_drafts_under_masks_that_are_not_shown_one_by_one_are_told_too(store: St
     assert re.search(said, "\n".join(found.sentences))
 
 
+@pytest.mark.parametrize(
+    ("asked", "drafts"),
+    [
+        ([(0, 100), (100, 200)], 99 + 99),
+        ([(0, 100), (0, 200)], 199),
+        ([(0, 100), (0, 100)], 99),
+        ([(0, 100), (50, 150)], 99 + 50),
+    ],
+)
+def test_what_searches_left_by_other_examples_of_a_mask_is_added(store: Store, asked: list, drafts: int) -> None:
+    audit, mask = audit_of(store), store.layout.key(store.layout.without(store.layout.heads[:2]))
+    write_audit(audit, store.folder)
+    rounds = [
+        replace(
+            audit,
+            round=number,
+            alpha=round_alpha(0.95, number, 1),
+            masks={mask: MaskSample(end - begin, 1)},
+            drawn={mask: (begin,)},
+            flips=0,
+            partly=(PartialRequest((mask,), tuple(range(begin, end))),),
+        )
+        for number, (begin, end) in enumerate(asked, start=2)
+    ]
+    for one in rounds:
+        write_audit(one, store.folder)
+    found = domain_bounds(read_domain(store.folder))
+    assert found is not None
+    limit = sum(one.together.unseen(one.alpha) for one in rounds)
+    assert (found.elsewhere, found.elsewhere_masks, found.elsewhere_limit) == (drafts, 1, min(limit, drafts))
+
+
 def test_it_is_shown_on_the_terminal_in_tables_and_on_the_page(store: Store, results: Path) -> None:
     write_audit(audit_of(store), store.folder)
     fill(results, "accuracy", model="other", data="home", count=60)
