@@ -13,6 +13,7 @@ from study.measures.sets.search import ROUNDING
 from study.record.chance import chance
 from study.record.designs import Design
 from study.record.errors import InputError
+from study.record.metrics import Task
 from study.record.units import HeadLayout, stack
 from study.terminal.once import say_once
 
@@ -33,9 +34,15 @@ def require_all(evaluator: "Evaluator", measure: str) -> None:
 
 
 def chance_found(evaluator: "Evaluator") -> str | None:
-    """What to say of a model whose base score is no better than chance (`study.record.chance`); None of any other."""
+    """What to say of a model whose base score is no better than chance (`study.record.chance`); None of any other.
+
+    On examples of one label no classifier is seen to be better: one that always gives this label has every answer.
+    """
+    examples = evaluator.examples.to_frame()
+    if evaluator.metric.task is Task.CLASSIFICATION and examples["target"].n_unique() == 1:
+        return f"all examples have one label, '{examples['target'][0]}', and no answer tells whether its input was read"
     full, base = evaluator.outcomes(evaluator.layout.full()[None]), evaluator.base_score()
-    expected = chance(full, evaluator.examples.to_frame(), evaluator.metric)
+    expected = chance(full, examples, evaluator.metric)
     if expected is None or base > expected + ROUNDING:
         return None
     shown = evaluator.metric.shown

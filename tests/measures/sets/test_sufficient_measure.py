@@ -103,6 +103,16 @@ def test_a_model_at_chance_is_refused_before_the_search_and_doubted_elsewhere(pl
     assert re.search(r"no better than chance \(.* %\): its effects say nothing of a task", caplog.text)
 
 
+def test_examples_of_one_label_are_refused(place: Path) -> None:
+    """A set that is chosen by them may be the empty one, of a model that always gives this label."""
+    header, *lines = (place / "pairs.tsv").read_text().splitlines()
+    one = [line.rsplit("\t", 1)[0] + "\tneutral" for line in lines]
+    (place / "pairs.tsv").write_text("\n".join([header, *one]) + "\n")
+    with pytest.raises(InputError, match="all examples have one label, .*: any set of heads, the empty one too"):
+        TASK(job(place, "measure.lose=10", "data.limit=10", "model.check_labels=false"))
+    assert not list((place / "results").rglob("designs"))
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
