@@ -45,6 +45,9 @@ _Found = list[tuple[Design, "Width | None"]]
 _FOUND: "WeakKeyDictionary[Evaluator, tuple[tuple[object, ...], _Found]]" = WeakKeyDictionary()
 """What a measure has found at its looks last, of which parts: it is asked for again and again."""
 
+_SAID: "WeakKeyDictionary[Evaluator, set[tuple[float, ...]]]" = WeakKeyDictionary()
+"""What a job has said of its looks, each once: coalitions and half of an interval; or a width that is out of reach."""
+
 
 @dataclass(kw_only=True)
 class Shapley(SetMeasure):
@@ -138,7 +141,6 @@ class Shapley(SetMeasure):
         drawn, *near = self.designs(layout)
         if not self._looks(layout):
             return super().request(evaluator)
-        require_all(evaluator, f"{self.name} with measure.width")
         found = self._looked(evaluator, drawn)
         part = found[-1][0]
         masks = np.concatenate([design.masks(layout) for design in (part, *near)])
@@ -151,6 +153,7 @@ class Shapley(SetMeasure):
     def _looked(self, evaluator: "Evaluator", drawn: Design) -> _Found:
         """The sample at each look up to the one that ends it, with its widest interval, None where rows are missing."""
         assert self.width is not None
+        require_all(evaluator, f"{self.name} with measure.width")
         own = planned_looks(len(drawn.units), self.coalitions)
         looks = Looks(own, self.width)
         if (kept := evaluator.kept_design(drawn)) and kept.looks:  # intervals pay for the looks of other jobs, too
@@ -176,10 +179,11 @@ class Shapley(SetMeasure):
         return found
 
     def run(self, evaluator: "Evaluator") -> None:
-        """Refuse a score that has no width before anything is computed."""
+        """Refuse a score that has no width, and say what looks of an earlier job tell, before anything is computed."""
         if self._looks(evaluator.layout):
             evaluator.outcomes(evaluator.layout.full()[None])  # whose columns say whether there are losses
             first_scale(evaluator)
+            self.reached(evaluator)
         super().run(evaluator)
 
     def _looks(self, layout: HeadLayout) -> bool:
@@ -187,7 +191,7 @@ class Shapley(SetMeasure):
         return self.width is not None and not self._takes_all(len(self.units(layout)))
 
     def reached(self, evaluator: "Evaluator") -> None:
-        """How wide intervals are at the last look; at the first, whether the width is out of reach."""
+        """How wide intervals are at the last look; once, as soon as a look tells, that the width is out of reach."""
         if not self._looks(evaluator.layout):
             return
         found = self._looked(evaluator, self.designs(evaluator.layout)[0])
@@ -195,10 +199,15 @@ class Shapley(SetMeasure):
         if not seen:
             return
         part, width = seen[-1]
+        said = _SAID.setdefault(evaluator, set())
+        if (look := (len(part), width.half)) in said:
+            return
         self._say_look(len(seen), len(part) - ENDS, width)
-        is_first = sum(isfinite(earlier.half) for _, earlier in seen) == 1
-        if is_first and len(found) > len(seen) and width.at_most > self._wanted:
+        is_told = isfinite(width.half) and len(found) > len(seen)
+        if is_told and width.at_most > self._wanted and (self._wanted,) not in said:
             self._say_out_of_reach(evaluator, width)
+            said.add((self._wanted,))
+        said.add(look)
 
     @property
     def _wanted(self) -> float:

@@ -213,6 +213,22 @@ def test_a_width_out_of_reach_is_said_at_the_first_look(place: Path, caplog: pyt
     assert re.search(r"the 6 examples alone leave about ± [\d.]+ nats, however many coalitions there are", said[1])
 
 
+def test_a_job_that_goes_on_from_the_looks_of_another_says_first_that_its_width_is_out_of_reach(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    def said(width: str) -> list[str]:
+        caplog.clear()
+        TASK(job(place, "measure.coalitions=160", f"measure.width={width}"))
+        lines = [line.getMessage() for line in caplog.records]
+        return [line.split(":")[0] for line in lines if "coalitions" in line or "reach" in line]
+
+    assert said("100") == ["stopped at 40 of at most 160 coalitions"], "once"
+    begun = ["look 1, 40 of at most 160 coalitions", "measure.width=1e-09 is out of reach"]
+    assert said("1e-9") == [*begun, "look 2, 80 of at most 160 coalitions", "all 160 coalitions are taken"]
+
+
 def test_its_answer_is_the_largest_values_with_intervals(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     TASK(job(place, "measure.coalitions=100"))
