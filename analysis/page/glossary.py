@@ -105,8 +105,8 @@ TERMS: Mapping[str, str] = {
         "other weights stay as they are."
     ),
     "interaction": (
-        "What removing two units costs beyond the sum of what removing each costs. Below 0 they do the same work: "
-        "either suffices. Above 0 one is of use with the other alone."
+        "The effect of removing two units together less the effects of removing each; harm is negative. Below 0 they "
+        "do the same work: either suffices, and only both are missed. Above 0 each is of use only with the other."
     ),
     "Shapley value": (
         "What a unit adds to the score, averaged over all orders in which units could be turned on. The values of all "

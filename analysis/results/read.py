@@ -437,6 +437,7 @@ def _incomplete(
         outcomes = f"{evaluated:,}" if draws == 1 else f"{counted(evaluated, draws)}: {evaluated:,} draws"
         said.append(f"{masks} examples that the base score has ({outcomes}): {listed(named)}")
     if fewest := min(lacking.values(), default=0) // draws:  # a limit counts examples, each with all of its draws
+        said.append("a job that was stopped goes on when it is run again")
         said.append(f"if they were run with data.limit={fewest}, `--limit {data}={fewest}` shows them")
     if said:
         yield "; ".join(said)

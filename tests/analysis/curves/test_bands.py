@@ -179,7 +179,8 @@ def test_a_curve_of_fewer_examples_is_one_line_and_names_none_of_its_masks(make)
     store.write(rows.filter(~few | pl.col("example").is_in([f"home-{i}" for i in range(7)])), {})
     assert read_domain(store.folder).left_out == (
         "pruning curves that lack outcomes are not drawn: 1 of 1 (importance); 1 mask lacks examples that the base "
-        "score has (20): encoder_self.0.0 off (7); if they were run with data.limit=7, `--limit home=7` shows them",
+        "score has (20): encoder_self.0.0 off (7); a job that was stopped goes on "
+        "when it is run again; if they were run with data.limit=7, `--limit home=7` shows them",
     )
 
 
