@@ -11,6 +11,14 @@ FORTY = f"name={','.join(f'j{number}' for number in range(40))}"
 PACKED = ("hydra.launcher.pack=12", "hydra.launcher.at_once=4")
 
 
+def test_jobs_that_nothing_disturbs_store_what_the_others_are_compared_with(place: Place) -> None:
+    """One after the other in the process of the command, without SLURM."""
+    quiet = ("name=a,b", "size=8")
+    done = place.submit(*quiet, "hydra/launcher=basic")
+    assert done.returncode == 0, done.stderr
+    assert place.stored() == place.undisturbed(*quiet)
+
+
 def test_forty_jobs_four_at_a_time(cluster: Cluster, place: Place) -> None:
     done = place.submit(FORTY, *PACKED)
     assert done.returncode == 0, done.stderr
