@@ -54,6 +54,7 @@ def flip_changes(sample: Sample) -> Int[np.ndarray, "others groups"]:
 
 def flips_of(change: Num[np.ndarray, "others groups"], examples: int) -> Flips:
     """The flips that make such changes; of a sum of effects, a group's change counts as so many flips together."""
+    change = change.astype(np.promote_types(change.dtype, np.int64))  # squares of sums as they are kept would not fit
     size = np.abs(change).sum(axis=1)
     with np.errstate(invalid="ignore"):
         together = np.where(size > 0, np.square(change).sum(axis=1) / size, 1.0)

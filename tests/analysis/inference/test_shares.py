@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.inference.discordant_pairs import flips_of
 from analysis.inference.shares import above_zero, difference_limits, ratio_limits, share_limits
 
 
@@ -87,3 +88,8 @@ def test_limits_hold_their_level(rate: float) -> None:
         below, above = difference_limits(hits - base, cases, 0.1)
         missed += [low[0] > 100 * rate, high[0] < 100 * rate, below[0] > 0, above[0] < 0]
     assert (missed / 1000 < 0.08).all(), missed
+
+
+def test_squares_of_changes_fit_however_narrow_these_are() -> None:
+    change = np.array([[300, -2]], dtype=np.int16)
+    assert flips_of(change, 600).together.tolist() == [(300**2 + 2**2) / 302]
