@@ -80,7 +80,7 @@ def _parsed(stored: Mapping[str, Any]) -> Curve:
     return Curve(order, options, kinds, heads, removed, masks, examples, sequence, unit)
 
 
-CURVES = Documents(FOLDER, "pruning curve", CurveError, _parsed)
+CURVES = Documents(FOLDER, "pruning curve", CurveError, _parsed, anywhere=True)
 
 
 def write_curve(curve: Curve, folder: Path) -> None:

@@ -16,7 +16,7 @@ from study.record.files import read_sealed, write_sealed
 from study.record.setting import ANEW
 
 SETTING = "setting"
-"""Entry of a file: the id of the setting in whose folder it lies; earlier versions wrote none for curves."""
+"""Entry of a file: the id of the setting in whose folder it lies."""
 
 
 class Document(Protocol):
@@ -46,6 +46,7 @@ class Documents(Generic[D]):
         parse: gives a document from the content of its file; raises ValueError, KeyError, TypeError or AttributeError
             where it is not of that form.
         cure: what to do about a file that is none.
+        anywhere: whether a file may say no setting, as earlier versions wrote those of curves.
     """
 
     folder: str
@@ -53,6 +54,7 @@ class Documents(Generic[D]):
     error: type[StudyError]
     parse: Callable[[Mapping[str, Any]], D]
     cure: str = ANEW
+    anywhere: bool = False
 
     def path(self, id_: str, setting: Path) -> Path:
         """The file of a document in the folder of a setting."""
@@ -84,7 +86,7 @@ class Documents(Generic[D]):
         """
         try:
             stored = read_sealed(path)
-            own = stored.pop(SETTING, setting)
+            own = stored.pop(SETTING, setting if self.anywhere else "")
             document = self.parse(stored)
             if setting and (document.id, own) != (path.stem, setting):
                 raise ValueError(f"it is that of another {self.noun} or setting")

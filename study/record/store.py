@@ -30,7 +30,7 @@ from study.record.files import short_hash, whole_file
 from study.record.metrics import metric
 from study.record.packed.mask_table import MaskTableError
 from study.record.packed.packed_rows import MANY, is_packed, pack, unpack
-from study.record.parts import UNREADABLE, StoreError, refuse, require_whole, unreadable, write_part
+from study.record.parts import UNREADABLE, StoreError, refuse, refused, require_whole, unreadable, write_part
 from study.record.setting import ANEW, TOLERANCE, Setting, is_described, kept_setting, write_setting
 from study.record.tables import KEYS, OUTCOMES, Table
 from study.record.tables.agreement import FIRST
@@ -304,8 +304,17 @@ class Store:
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the outcomes that are stored; none where none is."""
-        return list(pl.read_parquet_schema(parts[0])) if (parts := OUTCOMES.parts(self.folder)) else []
+        """The columns of the outcomes that are stored; none where none is.
+
+        Raises:
+            StoreError: when the first part cannot be read.
+        """
+        if not (parts := OUTCOMES.parts(self.folder)):
+            return []
+        try:
+            return list(pl.read_parquet_schema(parts[0]))
+        except UNREADABLE as error:
+            raise refused(self.folder, {parts[0]: unreadable(error)}) from error
 
     @property
     def examples(self) -> pl.DataFrame:

@@ -288,3 +288,12 @@ def test_low_precision_agrees_within_a_larger_tolerance(tmp_path: Path) -> None:
     assert store.read().rows.height == 3
     with pytest.raises(StoreError, match="disagree"):
         Store(tmp_path, SETTING, LAYOUT, EXAMPLES).read()
+
+
+def test_columns_of_a_damaged_part_are_refused_by_its_name(store: Store) -> None:
+    assert store.columns == []
+    part = store.write(rows(), {})
+    assert store.columns == rows().columns
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(StoreError, match=f"{part.name}: it is no whole parquet file"):
+        _ = store.columns

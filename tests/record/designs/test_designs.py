@@ -10,8 +10,10 @@ import pytest
 
 from study.record.designs import Design, DesignKind, read_designs, standard_designs, write_design
 from study.record.designs.design import rows_without
+from study.record.designs.files import DESIGNS, DesignError
 from study.record.designs.pairs import pair_places
 from study.record.errors import InputError
+from study.record.files import write_sealed
 from study.record.units import AttentionKind, Head, HeadLayout, UnitLevel, parse_unit
 
 LAYOUT = HeadLayout(
@@ -145,3 +147,9 @@ def test_many_masks_take_little_room(tmp_path: Path) -> None:
     assert path.stat().st_size < 2 * on.size / 8 + 4096
     assert json.loads(path.read_text())["seed"] == 0
     assert np.array_equal(read_designs(tmp_path, LAYOUT)[0][-1].on, on)
+
+
+def test_a_file_that_does_not_say_its_setting_is_refused_where_one_is_asked_for(tmp_path: Path) -> None:
+    write_sealed(DESIGNS.path(pairs().id, tmp_path), pairs().to_json())
+    with pytest.raises(DesignError, match="that of another design or setting"):
+        DESIGNS.read(DESIGNS.path(pairs().id, tmp_path), tmp_path.name)
