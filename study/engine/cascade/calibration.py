@@ -62,20 +62,23 @@ class Errors:
         }
 
 
-@cache
 def bfloat16_pays(device: torch.device) -> bool:
     """Whether products in bfloat16 are faster here than in float32, by a short timing: not every processor has them."""
-    if device.type != "cpu":
-        return device.type == "cuda"
+    return _is_faster(torch.get_num_threads()) if device.type == "cpu" else device.type == "cuda"
+
+
+@cache
+def _is_faster(threads: int) -> bool:  # noqa: ARG001
+    """Whether they are on this processor with so many threads; both take turns, so that a busy while meets both."""
     rows, inputs, outputs = TIMED_SHAPE
     generator = torch.Generator().manual_seed(0)
     weight, x = (torch.randn(size, generator=generator) for size in ((outputs, inputs), (rows, inputs)))
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        linear, own = Linear(weight.to(dtype), None), x.to(dtype)
+    products = [(Linear(weight.to(dtype), None), x.to(dtype)) for dtype in (torch.float32, torch.bfloat16)]
+    for linear, own in products:
         linear(own)  # warm
-        seconds.append(min(_seconds(linear, own) for _ in range(TIMED_ROUNDS)))
-    return seconds[1] < FASTER * seconds[0]
+    seconds = [[_seconds(linear, own) for linear, own in products] for _ in range(TIMED_ROUNDS)]
+    float32, bfloat16 = map(min, zip(*seconds, strict=True))
+    return bfloat16 < FASTER * float32
 
 
 def _seconds(linear: Linear, x: torch.Tensor) -> float:
