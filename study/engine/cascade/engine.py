@@ -99,10 +99,12 @@ class CascadeEngine(Engine):
         return self._exact.passes(masks)
 
     def least_passes(self, masks: Bool[np.ndarray, "M width"], examples: int) -> float:
-        """See `Engine`; a sample is computed exactly, and tangents of every example are taken."""
-        whole = self.passes(masks)
-        drafted = whole * min(1.0, self._cascade.sample / examples) + 1 + self._decider.backward_passes
-        return min(whole, drafted)
+        """See `Engine`; a sample of each new mask is computed exactly, and tangents are taken that are not kept."""
+        keys = list(map(self.subject.layout.key, masks))
+        whole, new_M = self.passes(masks), ~np.isin(keys, self._known) & ~masks.all(axis=1)
+        sampled = self.passes(masks[new_M]) * min(1.0, self._cascade.sample / examples) if new_M.any() else 0.0
+        untaken = max(0, examples - len(self._tangents)) / examples
+        return min(whole, sampled + untaken * (1 + self._decider.backward_passes))
 
     def gradients(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows width"], loss: Loss) -> Columns:
         """Gradients are float32's."""
@@ -123,8 +125,11 @@ class CascadeEngine(Engine):
             pays = self._first_order_pays(rows, work)
         if pays:
             yield from self._to_first_order(rows, work)
-        elif work.is_masked.any():
+        elif (new_M | self._has_threshold(Stage.first_order, work)).any():
             log.info("cascade: gradients would cost more than they save here, so first order takes no decision")
+        elif work.is_masked.any():
+            words = "cascade: no more decisions are left under a new mask than the %s of a sample: all are exact"
+            log.info(words, f"{self._cascade.sample:,}")
         if self._draft is not None:
             yield from self._in_bfloat16(self._draft, rows, work)
         for block in self._run(rows, Pairs(work.masks, work.open.copy()), self._exact.outcomes):
@@ -155,8 +160,12 @@ class CascadeEngine(Engine):
 
     def _to_calibrate(self, work: OpenDecisions) -> Bool[np.ndarray, " M"]:
         """The masks without thresholds of which more decisions are open than a sample has: the others are exact."""
-        known = {key for own in self._thresholds.values.values() for key in own}
-        return work.is_masked & ~np.isin(work.keys, list(known)) & (work.open.sum(axis=1) > self._cascade.sample)
+        return work.is_masked & ~np.isin(work.keys, self._known) & (work.open.sum(axis=1) > self._cascade.sample)
+
+    @property
+    def _known(self) -> list[str]:
+        """The masks that have thresholds."""
+        return list({key for own in self._thresholds.values.values() for key in own})
 
     def _calibrate(
         self, rows: Sequence[TokenRow], work: OpenDecisions, new_M: Bool[np.ndarray, " M"]

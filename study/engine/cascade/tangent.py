@@ -58,6 +58,10 @@ class KeptTangents:
             self._room += sum(tangent.slopes.size for tangent in self._kept.values())
             self._kept.clear()
 
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
     def lacks(self, rows: Sequence[TokenRow]) -> int:
         """How many of these examples have no tangent yet."""
         return sum(row.example not in self._kept for row in rows)

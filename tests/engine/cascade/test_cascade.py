@@ -86,10 +86,23 @@ def test_a_stage_without_a_threshold_takes_nothing() -> None:
     assert set(run(engine, rows, masks)["stage"]) <= {"first_order", "float32"}
 
 
-def test_few_masks_do_not_pay_for_gradients() -> None:
+@pytest.mark.parametrize(
+    ("number", "why"), [(90, "gradients would cost more"), (20, "no more decisions are left under a new mask than the")]
+)
+def test_few_masks_do_not_pay_for_gradients(number: int, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     subject = tame_classifier()
-    found = run(cascade(subject), subject.encode(DATA), subject.layout.each_off()[:1])
+    found = run(cascade(subject), subject.encode(examples(number)), subject.layout.each_off()[:1])
     assert set(found["stage"]) == {"float32"}
+    assert caplog.text.count(why) == 1
+
+
+def test_masks_and_examples_that_are_known_cost_no_sample_and_no_gradients() -> None:
+    subject = tame_classifier()
+    engine, masks = cascade(subject), all_kinds_of_masks(subject.layout)
+    before = engine.least_passes(masks, len(DATA))
+    run(engine, subject.encode(DATA), masks)
+    assert engine.least_passes(masks, len(DATA)) == 0 < before <= engine.passes(masks)
 
 
 def test_masks_are_calibrated_on_what_is_asked_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
