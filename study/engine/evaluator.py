@@ -200,10 +200,14 @@ class Evaluator:
         return Pairs(masks, chosen)
 
     def together(self, requests: Sequence[TableRequest]) -> list[tuple[tuple[Table, ...], dict[str, list[int]]]]:
-        """The tables that lack rows, those together that one pass gives, and what they lack, as `remaining` has it."""
+        """The tables that lack rows, those together that one pass gives, and what they lack, as `remaining` has it.
+
+        What several requests lack of a table is in the first of them alone.
+        """
         groups: list[tuple[list[Table], dict[str, list[int]]]] = []
         for request in requests:
-            if missing := self.lacking(request):
+            before = [own for tables, own in groups if request.table in tables]
+            if missing := _besides(self.lacking(request), before):
                 is_seen = isinstance(request.table, Observation)
                 beside = (group for group in groups if is_seen and isinstance(group[0][0], Observation))
                 tables = next((tables for tables, own in beside if own == missing), None)
@@ -420,3 +424,12 @@ class Evaluator:
 
 def _no_gates() -> GatesRecord:
     raise InputError("nothing is known of the gates of this model")
+
+
+def _besides(missing: dict[str, list[int]], others: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
+    """What is missing, as `Evaluator.remaining` has it, and is not among others."""
+    for other in others:
+        there = {key: set(other.get(key, ())) for key in missing}
+        left = {key: [place for place in places if place not in there[key]] for key, places in missing.items()}
+        missing = {key: places for key, places in left.items() if places}
+    return missing

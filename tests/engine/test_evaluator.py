@@ -8,6 +8,7 @@ from fixtures import cases
 
 from study.engine.engine import OneMaskAtATime
 from study.engine.evaluator import Evaluator
+from study.engine.pairs import TableRequest
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.setting import Setting
@@ -100,6 +101,13 @@ def test_nothing_is_computed_twice(tmp_path: Path, subject: Counting) -> None:
     again.outcomes(masks)
     assert subject.computed == 5 * 12
     assert again.remaining([subject.layout.key(mask) for mask in masks]) == {}
+
+
+def test_what_two_requests_ask_for_is_computed_once(tmp_path: Path, subject: Counting) -> None:
+    masks, own = some_masks(subject), evaluator(tmp_path, subject)
+    some = TableRequest(OUTCOMES, masks[:2], examples=DATA.ids[:4])
+    own.require([some, TableRequest(OUTCOMES, masks[1:4]), some, TableRequest(OUTCOMES, masks)])
+    assert subject.computed == own.store.read().rows.height == 5 * 12
 
 
 def test_the_model_is_not_loaded_when_nothing_is_missing(tmp_path: Path, subject: Counting) -> None:
