@@ -68,8 +68,9 @@ def test_a_stage_waits_for_the_one_before(cluster: Cluster, place: Place) -> Non
 def test_the_job_after_the_last_one_sees_all_results(place: Place) -> None:
     after = "hydra.launcher.after.command='ls results > seen.txt'"
     assert place.submit("name=a,b,c", "breaks=raises", "at=2", after).returncode == 0
-    wait_until((place.folder / "seen.txt").exists)
-    assert (place.folder / "seen.txt").read_text().split() == ["a", "b", "c"]
+    seen = place.folder / "seen.txt"
+    wait_until(lambda: seen.exists() and seen.read_text(), "what the last job sees")  # the shell makes the file first
+    assert seen.read_text().split() == ["a", "b", "c"]
 
 
 def test_a_plain_program_runs_too(place: Place) -> None:
