@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from analysis.cascade.domain_bounds import DomainBounds
 from analysis.results.domain import Domain
 from study.record.cascade import Stage
+from study.record.errors import are
 from study.record.units import UnitLevel, parse_mask
 
 STAGE_NAMES = {Stage.first_order: "to first order", Stage.bfloat16: "in bfloat16", Stage.float32: "in float32"}
@@ -59,14 +60,9 @@ def elsewhere_words(bounds: DomainBounds) -> str:
     masks = f"{bounds.elsewhere_masks:,} {'mask' if bounds.elsewhere_masks == 1 else 'masks'}"
     return (
         f"besides, {bounds.elsewhere:,} drafted decisions under {masks} that are not shown one by one, "
-        f"of pairs, coalitions or a search: at most {_are(bounds.elsewhere_limit)} wrong, at "
+        f"of pairs, coalitions or a search: at most {are(bounds.elsewhere_limit)} wrong, at "
         f"{100 * bounds.confidence:g} % confidence"
     )
-
-
-def _are(number: int, of: str = "") -> str:
-    """So many are, or one is."""
-    return f"{number:,}{of} {'is' if number == 1 else 'are'}"
 
 
 def pooled_words(bounds: DomainBounds) -> str:
@@ -76,7 +72,7 @@ def pooled_words(bounds: DomainBounds) -> str:
     mean = "" if points is None else f"; scores off by {points:.2g} points on average over masks"
     return (
         f"audit passed{after}, none of {bounds.sample:,} drawn at random is wrong; pooled over all masks at most "
-        f"{_are(bounds.limit or 0, f' of {bounds.drafts:,} drafted decisions')} ({percent(bounds.limit_share or 0)}, "
+        f"{are(bounds.limit or 0, f' of {bounds.drafts:,} drafted decisions')} ({percent(bounds.limit_share or 0)}, "
         f"at {100 * bounds.confidence:g} % confidence{mean})"
     )
 
@@ -90,7 +86,7 @@ def worst_words(bounds: DomainBounds) -> str:
     points = "" if worst.points is None else f", and its score off by {worst.points:.2g} points"
     return (
         f"all of these may be of one mask; least is known of {name}{like}: at most "
-        f"{_are(worst.limit or 0, f' of its {worst.drafts:,} drafts')} wrong{points}"
+        f"{are(worst.limit or 0, f' of its {worst.drafts:,} drafts')} wrong{points}"
     )
 
 

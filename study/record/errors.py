@@ -26,3 +26,8 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     """Names in a sentence, the first ones where there are many: `a, b and c`, `a, b and 7 more`."""
     shown = list(names) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def are(number: int, of: str = "") -> str:
+    """So many are, or one is; with words of what they are counted: `1 of 5 drafts is`."""
+    return f"{number:,}{of} {'is' if number == 1 else 'are'}"

@@ -25,6 +25,7 @@ from study.record.cascade.audit_files import AuditError, read_audits, write_audi
 from study.record.cascade.decisions import differ
 from study.record.cascade.limits import round_alpha, sample_size
 from study.record.cascade.stage import STAGE, is_draft
+from study.record.errors import are
 from study.record.files import short_hash
 from study.record.parts import StoreError
 from study.record.store import read_examples
@@ -294,7 +295,7 @@ def _say(audit: Audit) -> None:
         log.info("%s: no decision is a draft, all are exact", seen)
     elif audit.passed:
         others = (
-            f"of the other {of.left:,}, at most {_are(of.unseen(audit.alpha))}, with {100 * audit.confidence:g} % "
+            f"of the other {of.left:,}, at most {are(of.unseen(audit.alpha))}, with {100 * audit.confidence:g} % "
             f"confidence over all rounds"
             if of.left
             else "there are no others"
@@ -304,13 +305,8 @@ def _say(audit: Audit) -> None:
             f"than the full mask); {others}"
         )
     else:
-        are = "is" if of.wrong == 1 else "are"
+        wrong = are(of.wrong, f" of {of.sample:,} drafts drawn at random")
         log.info(
-            f"{seen}: {of.wrong:,} of {of.sample:,} drafts drawn at random {are} wrong ({audit.wrong_flips:,} of "
-            f"{audit.flips:,} that decide otherwise than the full mask): another round follows"
+            f"{seen}: {wrong} wrong ({audit.wrong_flips:,} of {audit.flips:,} that decide otherwise than the full "
+            f"mask): another round follows"
         )
-
-
-def _are(number: int) -> str:
-    """So many are, or one is."""
-    return f"{number:,} {'is' if number == 1 else 'are'}"
