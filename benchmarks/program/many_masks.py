@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from benchmarks.measure import Way, clocked, in_turns, processor_seconds
+from benchmarks.measure import Measurement, Way, clocked, in_turns, processor_seconds
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.record.examples import Examples
@@ -34,19 +34,15 @@ def many_masks(sizes: Sizes) -> Iterator[Row]:
             for rows in _parts(keys, np.array(ids)):
                 _opened(folder, examples).write(rows, {}, together=together)
         bytes_plain, bytes_packed = (sum(f.stat().st_size for f in Path(x).rglob("*.parquet")) for x in (plain, packed))
-        counted = in_turns(
-            {
-                "ours": _way(lambda: _missing(_opened(packed, examples), keys, ids), sizes),
-                "theirs": _way(lambda: _missing_rows(_opened(packed, examples), keys), sizes),
-            },
-            sizes.repeats,
+        counted = _timed(
+            sizes,
+            ours=lambda: _missing(_opened(packed, examples), keys, ids),
+            theirs=lambda: _missing_rows(_opened(packed, examples), keys),
         )
-        timed = in_turns(
-            {
-                "ours": _way(lambda: read_sums(_opened(packed, examples).folder, Accuracy()), sizes),
-                "theirs": _way(lambda: mask_scores(_opened(plain, examples).read().rows, Accuracy()), sizes),
-            },
-            sizes.repeats,
+        timed = _timed(
+            sizes,
+            ours=lambda: read_sums(_opened(packed, examples).folder, Accuracy()),
+            theirs=lambda: mask_scores(_opened(plain, examples).read().rows, Accuracy()),
         )
     number = len(keys) * EXAMPLES
     yield Row(
@@ -85,8 +81,10 @@ def _missing_rows(store: Store, keys: list[str]) -> int:
     return sum(counts.get(key, 0) < EXAMPLES for key in keys)
 
 
-def _way(work: Callable[[], object], sizes: Sizes) -> Way:
-    return Way([clocked(work, processor_seconds)] * sizes.repeats)
+def _timed(sizes: Sizes, **works: Callable[[], object]) -> dict[str, Measurement]:
+    """Works in turns, processor seconds."""
+    ways = {name: Way([clocked(work, processor_seconds)] * sizes.repeats) for name, work in works.items()}
+    return in_turns(ways, sizes.repeats)
 
 
 def _opened(folder: str, examples: Examples) -> Store:

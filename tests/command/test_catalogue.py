@@ -1,6 +1,7 @@
 """What `study list` lists, and what it shows of one entry."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,14 @@ def test_an_entry_of_yours_that_is_wrong_is_listed_as_such(
     assert reason in capsys.readouterr().err
 
 
+@pytest.fixture
+def own_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    """Writes an experiment, `mine`, into a folder of the user's."""
+    (tmp_path / "experiment").mkdir()
+    monkeypatch.setattr("study.entry_files.FOLDERS", [CONF, tmp_path])
+    return (tmp_path / "experiment" / "mine.yaml").write_text
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -134,11 +143,9 @@ def test_an_entry_of_yours_that_is_wrong_is_listed_as_such(
     ],
 )
 def test_an_experiment_of_yours_that_is_wrong_is_listed_as_such(
-    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, reason: str, own_experiment: Callable[[str], int]
 ) -> None:
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "mine.yaml").write_text(text)
-    monkeypatch.setattr("study.entry_files.FOLDERS", [CONF, tmp_path])
+    own_experiment(text)
     assert re.search(r"  mine +cannot be used", catalogue(["experiment"]))
     assert reason in needs("experiment", "mine")
 
@@ -153,11 +160,9 @@ def test_an_experiment_of_yours_that_is_wrong_is_listed_as_such(
     ],
 )
 def test_what_an_experiment_needs_is_what_the_entries_of_its_sweep_need(
-    sweep: str, needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sweep: str, needed: str, own_experiment: Callable[[str], int]
 ) -> None:
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "mine.yaml").write_text(f"hydra: {{sweeper: {{params: {{data: '{sweep}'}}}}}}")
-    monkeypatch.setattr("study.entry_files.FOLDERS", [CONF, tmp_path])
+    own_experiment(f"hydra: {{sweeper: {{params: {{data: '{sweep}'}}}}}}")
     catalogue(["mine"])
     assert needs("experiment", "mine").startswith(needed)
 
