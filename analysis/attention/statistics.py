@@ -15,9 +15,9 @@ import polars as pl
 from jaxtyping import Float, Int
 from scipy import stats
 
-from analysis.inference import resampling
 from analysis.inference.shares import binomial_limits
 from analysis.results.readings import READING, HeadSums, Reading
+from study.record.designs.jackknife import standard_error
 from study.record.tables.statistics import CLARK, KOBAYASHI, OFFSETS, STATISTICS, VOITA
 from study.record.units import ADDRESS, HeadLayout
 
@@ -161,7 +161,7 @@ class Ratios:
     @cached_property
     def error(self) -> Float[np.ndarray, " heads"]:
         """Standard errors, by leaving out one group at a time; NaN of a single group."""
-        return resampling.standard_error(self.without) if self.groups > 1 else np.full(len(self.values), np.nan)
+        return standard_error(self.without) if self.groups > 1 else np.full(len(self.values), np.nan)
 
     def limits(self, alpha: float) -> tuple[Float[np.ndarray, " heads"], Float[np.ndarray, " heads"]]:
         """Low and high ends that leave out alpha / 2 on either side; a one-sided limit at level 1 - alpha / 2 is one.

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from analysis.inference.resampling import standard_error
+from study.record.designs.jackknife import standard_error
 
 Replicates = Float[np.ndarray, " _"]
 

@@ -10,10 +10,11 @@ import polars as pl
 from polars import selectors
 from scipy import stats
 
-from analysis.inference import Inference, resampling
+from analysis.inference import Inference
 from analysis.inference.discordant_pairs import flip_interval, flips
 from analysis.results.domain import IDENTITY, Domain
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
+from study.record.designs.jackknife import standard_error
 from study.record.examples import WEIGHT, text_columns
 from study.record.metrics import Task
 from study.record.units import ADDRESS, UnitLevel
@@ -117,7 +118,7 @@ def _intervals(sample: Sample, alpha: float, *, countable: bool) -> dict[str, pl
     count = len(sample.effects)
     if sample.groups < 2:
         return {name: pl.Series([None] * count, dtype=PARTS[name]) for name in ("low", "high", "interval")}
-    width = stats.t.ppf(1 - alpha / 2, sample.groups - 1) * resampling.standard_error(sample.effects_without_each)
+    width = stats.t.ppf(1 - alpha / 2, sample.groups - 1) * standard_error(sample.effects_without_each)
     low, high, made = sample.effects - width, sample.effects + width, np.full(count, "jackknife", dtype=object)
     if countable:
         of_flips = flips(sample)

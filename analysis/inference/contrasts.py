@@ -16,9 +16,10 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from analysis.inference.multiplicity import max_t
-from analysis.inference.resampling import BOOTSTRAP, drawn, standard_error
+from analysis.inference.resampling import BOOTSTRAP, drawn
 from analysis.inference.significance import TIE, p_of_draws
 from analysis.results.sample import Sample
+from study.record.designs.jackknife import standard_error
 
 FEWEST_CHANGED = 20
 """Groups that a contrast must differ in to be tested: of fewer a bootstrap knows too little."""

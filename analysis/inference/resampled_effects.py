@@ -16,6 +16,7 @@ from analysis.inference.minimum_detectable_effect import minimum_detectable_effe
 from analysis.inference.multiplicity import Correction, corrected, critical_size
 from analysis.inference.options import Inference, Interval
 from analysis.inference.significance import p_of_draws, p_of_t
+from study.record.designs.jackknife import standard_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class ResampledEffects:
         effects, without_each = self.effects @ weights, self.without_each @ weights
         null = None if self.null is None else self.null @ weights
         if null is None:
-            p = p_of_t(effects, resampling.standard_error(without_each), self.groups - 1)
+            p = p_of_t(effects, standard_error(without_each), self.groups - 1)
         else:
             p = p_of_draws(null, effects)
         return ResampledEffects(
@@ -81,7 +82,7 @@ class ResampledEffects:
     @cached_property
     def error(self) -> Float[np.ndarray, " others"]:
         """The standard error of each effect, by a jackknife."""
-        return resampling.standard_error(self.without_each)
+        return standard_error(self.without_each)
 
     @cached_property
     def flips(self) -> Flips | None:

@@ -119,12 +119,6 @@ def bca(
     return bounds[0], bounds[1]
 
 
-def standard_error(without_each: Float[np.ndarray, "groups others"]) -> Float[np.ndarray, " others"]:
-    """The standard error of each effect, by leaving out one group after the other (the jackknife)."""
-    groups = len(without_each)
-    return np.sqrt((groups - 1) / groups * np.square(without_each - without_each.mean(axis=0)).sum(axis=0))
-
-
 def _quantile(draws: Float[np.ndarray, "draws others"], share: Float[np.ndarray, " others"]) -> np.ndarray:
     """As `np.quantile` (linear), with a share for each column."""
     ordered = np.sort(draws, axis=0)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Num
 from scipy import stats
 
 from analysis.inference.discordant_pairs import FEW, PERCENT, clopper_pearson, flip_interval, flips_of
-from analysis.inference.resampling import standard_error
+from study.record.designs.jackknife import standard_error
 
 SIGNS = 11
 """Stream of random numbers of the seed."""

@@ -16,6 +16,7 @@ from analysis.inference import resampling
 from analysis.inference.discordant_pairs import flips, mcnemar
 from analysis.results.domain import Domain
 from analysis.results.sample import Sample
+from study.record.designs.jackknife import standard_error
 from study.record.errors import InputError
 
 TIE = 1e-9
@@ -108,7 +109,7 @@ def p_values(
         null = draws - sample.effects
         return p_of_draws(null, sample.effects), null
     if test is PairedTest.jackknife:
-        error = resampling.standard_error(sample.effects_without_each)
+        error = standard_error(sample.effects_without_each)
         return p_of_t(sample.effects, error, sample.groups - 1), None
     assert by_example is not None
     if test in (PairedTest.mcnemar, PairedTest.mcnemar_mid_p):

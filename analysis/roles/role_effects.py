@@ -22,13 +22,14 @@ from analysis.correlation.coefficients import pearson, spearman
 from analysis.correlation.pairs import FEWEST, by_kind
 from analysis.correlation.true_correlation import Estimate, NoisyEffects, measured_r, true_r
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.inference import Inference, resampling
+from analysis.inference import Inference
 from analysis.inference.significance import TIE
 from analysis.results.domain import IDENTITY, Domain
 from analysis.results.readings import HeadSums, Reading
 from analysis.roles.outcomes import IMPORTANCE, Outcome, outcomes
 from analysis.roles.permutations import Family, permutation_family, within_layers
 from analysis.roles.split import disjoint_samples
+from study.record.designs.jackknife import standard_error
 
 Members = Mapping[str, Bool[np.ndarray, " heads"]]
 """Which heads have each role."""
@@ -181,7 +182,7 @@ class Comparison:
         groups = len(without)
         if groups < 2:
             return {"difference": difference}
-        error = float(resampling.standard_error(without[:, None])[0])
+        error = float(standard_error(without[:, None])[0])
         half = float(stats.t.ppf(1 - self.options.inference.alpha / 2, groups - 1)) * error
         return {"difference": difference, "low": difference - half, "high": difference + half}
 

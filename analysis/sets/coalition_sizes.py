@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from analysis.inference.resampling import standard_error
 from analysis.sets.pairs import ABOUT
 from analysis.sets.shapley import Coalitions
 from study.record.designs.coalitions import ALL, INDEPENDENT
+from study.record.designs.jackknife import standard_error
 
 SIZES = (
     ABOUT

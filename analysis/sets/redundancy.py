@@ -10,8 +10,8 @@ import polars as pl
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from analysis.inference.resampling import standard_error
 from analysis.sets.pairs import ABOUT, Pairs
+from study.record.designs.jackknife import standard_error
 
 HALVES = 23
 """Stream of random numbers of the seed."""

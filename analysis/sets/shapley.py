@@ -18,7 +18,7 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from analysis.inference import Inference
-from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores, standard_error
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores
 from analysis.results.designs import StoredDesign
 from analysis.results.domain import Domain
 from analysis.results.sample import Sample
@@ -33,6 +33,7 @@ from study.record.designs.estimates import (
     semivalue_matrix,
     shapley_matrix,
 )
+from study.record.designs.jackknife import standard_error
 from study.record.designs.looks import level
 from study.record.designs.names import KEPT
 from study.record.designs.values import Values, student

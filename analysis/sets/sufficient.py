@@ -15,11 +15,11 @@ from scipy import sparse, stats
 from analysis.inference import Inference
 from analysis.inference.contrasts import Contrasts
 from analysis.inference.discordant_pairs import flip_changes, flip_interval, flips_of
-from analysis.inference.resampling import standard_error
 from analysis.results.designs import StoredDesign
 from analysis.results.sample import Sample
 from analysis.sets.pairs import ABOUT
 from study.record.designs import DesignKind
+from study.record.designs.jackknife import standard_error
 from study.record.designs.names import CHOSEN, LOSE
 from study.record.designs.sample_size import groups_needed
 

@@ -19,6 +19,7 @@ from jaxtyping import Bool
 
 from study.engine.pairs import Pairs, TableRequest
 from study.record.cascade import Thresholds
+from study.record.chance import chance
 from study.record.curves import Curve, keeps_curve, read_curves, write_curve
 from study.record.designs import Design, write_design
 from study.record.designs.files import keeps_design, kept_design
@@ -320,6 +321,10 @@ class Evaluator:
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""
         return float(mask_scores(self.outcomes(self.layout.full()[None]), self.metric)["score"][0])
+
+    def chance(self) -> float | None:
+        """What answers that know nothing of their inputs would score, see `study.record.chance`."""
+        return chance(self.outcomes(self.layout.full()[None]), self.examples.to_frame(), self.metric)
 
     def remaining(
         self, keys: Sequence[str], table: Table = OUTCOMES, examples: Sequence[str] | None = None

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import polars as pl
 
 from study.engine.evaluator import Evaluator
-from study.record.chance import chance
 from study.record.errors import StudyError
 from study.record.metrics import Bleu, metric
 from study.record.metrics.choices.choice_accuracy import LikeliestChoice
@@ -97,8 +96,7 @@ def _ask(evaluator: Evaluator, base: float, known: str) -> None:
 
 def _doubt_choices(evaluator: Evaluator, base: float) -> None:
     """Doubt a model that finds the right choice no more often than chance: one that knows nothing of the task does."""
-    full = evaluator.outcomes(evaluator.layout.full()[None])
-    expected = chance(full, evaluator.examples.to_frame(), evaluator.metric)
+    expected = evaluator.chance()
     if expected is not None and base <= expected:
         doubt = (
             "%s finds the right choice of %s in %.2f %% of the examples, no more often than chance (%.2f %%): is the "

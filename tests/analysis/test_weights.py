@@ -12,6 +12,7 @@ from analysis.inference import Inference, Interval, Sample, resampling
 from analysis.inference.significance import PairedTest
 from analysis.page.methods import methods
 from analysis.results.slices import slices
+from study.record.designs.jackknife import standard_error
 from study.record.errors import InputError
 from study.record.metrics import Accuracy
 
@@ -135,7 +136,7 @@ def test_standard_errors_of_strata_err_to_the_careful_side() -> None:
         sums = np.stack([right * count, np.broadcast_to(count, right.shape)], axis=-1)
         sample = Sample(("11", "01"), Accuracy(), sums, np.ones(COUNT, dtype=np.int64), tuple(map(str, range(COUNT))))
         found.append(sample.effects[0])
-        errors.append(resampling.standard_error(sample.effects_without_each)[0])
+        errors.append(standard_error(sample.effects_without_each)[0])
     truth = 100 * (4530 / 9832 * -0.3 * 0.6 + 5302 / 9832 * 0.2 * 0.4)
     assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / np.sqrt(2000))
     assert 1.0 < np.sqrt(np.mean(np.square(errors))) / np.std(found) < 1.15

@@ -1,12 +1,14 @@
 """What is said of a base score that no config expects."""
 
 import logging
+from functools import partial
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 from jaxtyping import config
 
+from study.engine.evaluator import Evaluator
 from study.jobs.guard import guard
 from study.record.examples import Examples
 from study.record.metrics import metric
@@ -30,6 +32,7 @@ def said(caplog: pytest.LogCaptureFixture, data: str, base: float, name: str, *,
     setting = SimpleNamespace(model="m", data=data, metric=name, examples={"count": 2}, scored_by="", draws=draws)
     evaluator = SimpleNamespace(setting=setting, examples=CHOICES, metric=metric(name), layout=LAYOUT)
     evaluator.outcomes = lambda _masks: pl.DataFrame({"example": CHOICES.ids})
+    evaluator.chance = partial(Evaluator.chance, evaluator)
     with caplog.at_level(logging.INFO):
         guard(evaluator, base, check_labels=False, **{"expected": {}, **how})  # pyright: ignore[reportArgumentType]
     return caplog.text

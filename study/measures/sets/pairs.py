@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from study.measures.sets.first_scale import group_sums
-from study.measures.sets.set_measure import MOST_TOLD, SetMeasure
+from study.measures.sets.set_measure import SetMeasure, largest
 from study.record.designs import Design, DesignKind
 from study.record.designs.design import DesignOptions, rows_without
+from study.record.designs.jackknife import standard_error
 from study.record.designs.pairs import ALL, KIND, LAYER, pair_places
 from study.record.designs.sample_size import ALPHA
 from study.record.designs.values import student, without_groups
@@ -89,12 +90,6 @@ class Pairs(SetMeasure):
 
         (values,) = interactions(metric.score(sums.sum(axis=1, dtype=np.int64))[None, at])
         without = np.concatenate([interactions(left) for left in without_groups(metric, sums, at)])
-        groups = len(without)
-        error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
-        half = student(ALPHA / len(off), groups - 1) * error
-        largest = np.argsort(-np.abs(values), kind="stable")[:MOST_TOLD].tolist()
-        told = "; ".join(
-            f"{' and '.join(design.off(pair))} {values[pair]:+.{metric.digits}f} ± {half[pair]:.{metric.digits}f}"
-            for pair in largest
-        )
+        half = student(ALPHA / len(off), len(without) - 1) * standard_error(without)
+        told = "; ".join(largest([" and ".join(design.off(pair)) for pair in range(len(off))], values, half, metric))
         return f"largest interactions of {len(off):,} pairs ({metric.unit}, intervals hold for all together): {told}"

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from study.measures.measure import MaskRequest, UnitMeasure
 from study.measures.sets.search import ROUNDING
-from study.record.chance import chance
 from study.record.designs import Design
 from study.record.errors import InputError
-from study.record.metrics import Task
+from study.record.metrics import Metric, Task
 from study.record.units import HeadLayout, stack
 from study.terminal.once import say_once
 
@@ -41,12 +40,19 @@ def chance_found(evaluator: "Evaluator") -> str | None:
     examples = evaluator.examples.to_frame()
     if evaluator.metric.task is Task.CLASSIFICATION and examples["target"].n_unique() == 1:
         return f"all examples have one label, '{examples['target'][0]}', and no answer tells whether its input was read"
-    full, base = evaluator.outcomes(evaluator.layout.full()[None]), evaluator.base_score()
-    expected = chance(full, examples, evaluator.metric)
+    base, expected = evaluator.base_score(), evaluator.chance()
     if expected is None or base > expected + ROUNDING:
         return None
     shown = evaluator.metric.shown
     return f"the base score is {shown(base)}, no better than chance ({shown(expected)})"
+
+
+def largest(
+    names: Sequence[str], values: Float[np.ndarray, " names"], half: Float[np.ndarray, " names"], metric: Metric
+) -> list[str]:
+    """The largest of some values in words, whatever their sign, each with half of its interval."""
+    digits, first = metric.digits, np.argsort(-np.abs(values), kind="stable")[:MOST_TOLD].tolist()
+    return [f"{names[at]} {values[at]:+.{digits}f} ± {half[at]:.{digits}f}" for at in first]
 
 
 @dataclass(kw_only=True)

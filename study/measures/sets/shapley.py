@@ -12,7 +12,7 @@ import numpy as np
 from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest
 from study.measures.sets.first_scale import first_scale
-from study.measures.sets.set_measure import MOST_TOLD, SetMeasure, require_all
+from study.measures.sets.set_measure import SetMeasure, largest, require_all
 from study.measures.sets.width import Width, sample_values, widest
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import (
@@ -152,13 +152,12 @@ class Shapley(SetMeasure):
 
     def _looked(self, evaluator: "Evaluator", drawn: Design) -> _Found:
         """The sample at each look up to the one that ends it, with its widest interval, None where rows are missing."""
-        assert self.width is not None
         require_all(evaluator, f"{self.name} with measure.width")
         own = planned_looks(len(drawn.units), self.coalitions)
-        looks = Looks(own, self.width)
+        looks = Looks(own, self._wanted)
         if (kept := evaluator.kept_design(drawn)) and kept.looks:  # intervals pay for the looks of other jobs, too
             looks = replace(looks, at=looks.joined(kept.looks).at)
-        asked = (drawn.id, own, looks, self.width, tuple(OUTCOMES.parts(evaluator.store.folder)))
+        asked = (drawn.id, own, looks, self._wanted, tuple(OUTCOMES.parts(evaluator.store.folder)))
         known = _FOUND.get(evaluator)
         if known is None or known[0] != asked:
             found = self._widths(evaluator, [replace(drawn.first(number + ENDS), looks=looks) for number in own])
@@ -166,7 +165,6 @@ class Shapley(SetMeasure):
         return known[1]
 
     def _widths(self, evaluator: "Evaluator", parts: Sequence[Design]) -> _Found:
-        assert self.width is not None
         stored, layout, most = evaluator.stored(), evaluator.layout, len(parts[-1]) - ENDS
         found: _Found = []
         for part in parts:
@@ -174,7 +172,7 @@ class Shapley(SetMeasure):
                 return [*found, (part, None)]
             width = widest(evaluator, part, most)
             found.append((part, width))
-            if width.half <= self.width:
+            if width.half <= self._wanted:
                 break
         return found
 
@@ -265,11 +263,7 @@ class Shapley(SetMeasure):
         except InputError:
             return ""
         half = values.half_width(level(drawn.looks, len(drawn) - ENDS, ALPHA))
-        largest = np.argsort(-np.abs(values.values), kind="stable")[:MOST_TOLD].tolist()
-        told = ", ".join(
-            f"{drawn.units[unit]} {values.values[unit]:+.{metric.digits}f} ± {half[unit]:.{metric.digits}f}"
-            for unit in largest
-        )
+        told = ", ".join(largest(drawn.units, values.values, half, metric))
         return f"largest Shapley values ({metric.unit}): {told}"
 
     def _takes_all(self, units: int) -> bool:

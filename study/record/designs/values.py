@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from study.record.designs.estimates import LinearEstimate
+from study.record.designs.jackknife import standard_error
 from study.record.metrics import Metric
 
 BYTES_AT_ONCE = 2**26
@@ -71,16 +72,13 @@ class Values:
                 squares, total = squares + np.square(missed).sum(axis=1), total + missed.sum(axis=1)
         moved = np.concatenate(through)
         groups = len(moved)
-        share = (groups - 1) / groups
-        of_a_mean = np.sqrt(share * np.square(moved - moved.mean(axis=0)).sum(axis=0))
-        examples = of_a_mean if by_examples is None else by_examples
+        examples = standard_error(moved) if by_examples is None else by_examples
         if estimate.is_exact:
             nothing = np.zeros(len(examples))
             return cls(estimate.matrix @ scores, nothing, examples, nothing, examples, groups - 1)
-        without = estimate.without_each(scores)
-        draws = len(without)
-        by_coalitions = np.sqrt((draws - 1) / draws * np.square(without - without.mean(axis=0)).sum(axis=0))
-        by_both = np.square(estimate.pull) @ (share * np.maximum(squares - np.square(total) / groups, 0.0))
+        by_coalitions = standard_error(estimate.without_each(scores))
+        both = (groups - 1) / groups * np.maximum(squares - np.square(total) / groups, 0.0)
+        by_both = np.square(estimate.pull) @ both
         largest = np.maximum(np.square(by_coalitions), np.square(examples))
         variance = np.square(by_coalitions) + np.square(examples) - by_both
         error = np.sqrt(np.maximum(variance, largest))

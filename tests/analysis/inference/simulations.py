@@ -16,6 +16,7 @@ from analysis.inference.minimum_detectable_effect import minimum_detectable_effe
 from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
 from analysis.results.sample import Sample
+from study.record.designs.jackknife import standard_error
 from study.record.metrics import Bleu
 
 ALPHA = 0.05
@@ -114,7 +115,7 @@ def size_on_bleu(runs: int, seed: int, sentences_each: int = 200) -> dict[str, f
         sample = sample_of(np.where(swap[:, None], sums[::-1], sums), Bleu())
         draws = resampling.bootstrap(sample, DRAWS, run)
         null = resampling.swapped(sample, DRAWS, run)
-        error = resampling.standard_error(sample.effects_without_each)
+        error = standard_error(sample.effects_without_each)
         for name, p in {
             "randomisation": p_of_draws(null, sample.effects),
             "bootstrap": p_of_draws(draws - sample.effects, sample.effects),
@@ -174,7 +175,7 @@ def power_at_detectable(runs: int, seed: int) -> float:
         groups=EXAMPLES,
         unit=pilot.swap_deviation,
     )
-    error = resampling.standard_error(pilot.effects_without_each)
+    error = standard_error(pilot.effects_without_each)
     to_wrong = np.full(HEADS, 0.5)
     to_wrong[0] += minimum_detectable_effect(error, critical, EXAMPLES - 1) / (200 * flip[0])
     found = 0

@@ -6,17 +6,17 @@ from fixtures.samples import right_or_wrong
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis.inference import resampling
 from analysis.inference.discordant_pairs import flip_interval, flips
 from analysis.inference.equivalence import equivalence_p, equivalence_p_of_flips
 from analysis.inference.minimum_detectable_effect import minimum_detectable_effect
+from study.record.designs.jackknife import standard_error
 
 
 def test_two_one_sided_tests_are_statsmodels() -> None:
     rng = np.random.default_rng(0)
     right = rng.random((4, 200)) < np.array([[0.7], [0.7], [0.6], [0.69]])
     sample = right_or_wrong(right)
-    error = resampling.standard_error(sample.effects_without_each)
+    error = standard_error(sample.effects_without_each)
     ours = equivalence_p(sample.effects, error, sample.groups - 1, 5.0)
     theirs = [ttost_paired(100.0 * mask, 100.0 * right[0], -5.0, 5.0)[0] for mask in right[1:]]
     assert ours == pytest.approx(theirs)

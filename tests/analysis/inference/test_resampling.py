@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.inference import resampling
 from analysis.results import sample as sample_module
+from study.record.designs.jackknife import standard_error
 from study.record.metrics import Bleu
 
 SOME_RIGHT = np.array([[1, 1, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -110,14 +111,14 @@ def test_samples_with_as_many_groups_are_drawn_once_and_as_ever(kept: bool, monk
 
 def test_standard_error_of_a_mean_is_the_textbooks() -> None:
     sample = right_or_wrong(SOME_RIGHT)
-    error = resampling.standard_error(sample.effects_without_each)
+    error = standard_error(sample.effects_without_each)
     change = 100.0 * (SOME_RIGHT[1:] - SOME_RIGHT[0])
     assert error == pytest.approx(stats.sem(change, axis=1))
 
 
 def test_standard_error_of_bleu_is_that_of_many_bootstrap_resamples() -> None:
     sample = bleu_sample(200)
-    error = resampling.standard_error(sample.effects_without_each)
+    error = standard_error(sample.effects_without_each)
     assert error == pytest.approx(resampling.bootstrap(sample, 4000, seed=1).std(axis=0), rel=0.08)
 
 
